@@ -19,8 +19,10 @@ from typing import Annotated, Any, Final
 import typer
 import typer.main
 from botocore.exceptions import BotoCoreError, ClientError
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from handsoff.commands import MARKUP
+from handsoff.errors import USE_LOCAL
 from local.errors import CloudError
 from retraining.errors import HandsoffError
 
@@ -68,8 +70,14 @@ COMMANDS: Final = {
 A module is imported when one of its commands is used: all of them take half a second of processor time.
 """
 
-MARKUP: Final = "markdown"
-"""How help is written: paragraphs flow to the terminal's width."""
+
+def _value_in_help(self: TyperOption | TyperArgument, ctx: object) -> str | None:
+    """The value that an option takes, such as FILE, where Typer would show a Python type such as <str>."""
+    del ctx
+    return self.metavar if isinstance(self, TyperOption) else None
+
+
+TyperOption.display_type_rich = TyperArgument.display_type_rich = _value_in_help  # type: ignore[method-assign, assignment]
 
 
 class _Commands(Mapping[str, Any]):
@@ -159,7 +167,7 @@ def main() -> None:
     except BotoCoreError as error:
         _fail(
             f"AWS cannot be reached: {str(error).rstrip('.')}. Are region and credentials set? For AWS on "
-            'this machine: `handsoff local up --detach`, then `eval "$(handsoff local env)"`'
+            f"this machine: {USE_LOCAL}"
         )
 
 

@@ -14,7 +14,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from handsoff.aws_clock import AwsClock
-from handsoff.errors import NotDeployed
+from handsoff.errors import USE_LOCAL, NotDeployed
 from handsoff.location import Location
 from retraining.aws.items import Items
 from retraining.aws.ledger import Ledger
@@ -160,8 +160,7 @@ class Deployment:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
             raise NotDeployed(
-                f"SSM has no parameter {name}: nothing is deployed here. On this machine: "
-                '`handsoff local up --detach`, then `eval "$(handsoff local env)"`'
+                f"SSM has no parameter {name}: nothing is deployed here. On this machine: {USE_LOCAL}"
             ) from None
 
     @cached_property

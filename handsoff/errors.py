@@ -21,7 +21,15 @@ HandsoffError           the root, in retraining.errors
 
 from __future__ import annotations
 
+from typing import Final
+
 from retraining.errors import HandsoffError
+
+START_LOCAL: Final = "`handsoff local up --detach` (in a clone `make up`)"
+"""How messages say what starts AWS on this machine."""
+
+USE_LOCAL: Final = f'{START_LOCAL}, then `eval "$(handsoff local env)"`'
+"""How messages say what starts AWS on this machine and makes AWS clients use it."""
 
 
 class UsageError(HandsoffError):

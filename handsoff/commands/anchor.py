@@ -21,7 +21,7 @@ from retraining.facts.anchors import AnchorFact, EarlierAnchor
 def anchor(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model in handsoff.yaml.")],
     package: Annotated[str | None, typer.Argument(metavar="PACKAGE", help=PACKAGE)] = None,
-    reason: Annotated[str | None, typer.Option(help=REASON)] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help=REASON)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the anchor as JSON, for scripts.")] = False,
 ) -> None:
     """Show the anchor of a model, or move it to another approved package.

@@ -25,7 +25,8 @@ SIGNS = {"ok": "[green]✓[/]", "fails": "[red]✗[/]", "note": "[yellow]·[/]"}
 
 def check(
     model: Annotated[
-        str | None, typer.Argument(help="The model; may be left out where the file has one.")
+        str | None,
+        typer.Argument(metavar="MODEL", help="The model; may be left out if handsoff.yaml has only one."),
     ] = None,
     files: Annotated[
         list[Path] | None,
@@ -36,8 +37,8 @@ def check(
 ) -> None:
     """Say whether an execution would work, without AWS: configuration, own code, data, a trial of training.
 
-    All rows of the files go through DataPreProcessing. A few hundred of them are really trained with, scored
-    and evaluated, with the packages of the image that would run. The exit code is 1 if something would fail.
+    All rows of the files go through DataPreProcessing. A few hundred of them are trained with, scored and
+    evaluated, with the packages of the image that would run. The exit code is 1 if something would fail.
 
     Example: `handsoff check titanic data/titanic`
     """

@@ -23,13 +23,15 @@ from handsoff.showing.data import show_data
 
 
 def land(
-    model: Annotated[str, typer.Argument(help="The model that the data is for.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that the data is for.")],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Files to upload, such as train.csv validation.csv.")
     ],
     split: Annotated[
         str | None,
-        typer.Option("--as", help="train or validation, where the files' names do not say which."),
+        typer.Option(
+            "--as", metavar="SPLIT", help="train or validation, where the files' names do not say which."
+        ),
     ] = None,
     marker: Annotated[
         bool, typer.Option(help="Land the marker last; it says that the batch is complete.")
@@ -86,7 +88,7 @@ def _upload(deployment: Deployment, model: str, named: list[tuple[Path, str]], *
 
 
 def data(
-    model: Annotated[str, typer.Argument(help="The model whose data to show.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model whose data to show.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for scripts.")] = False,
 ) -> None:
     """Show which files would train now, and what the newest execution found in its data.
@@ -108,11 +110,12 @@ def data(
 
 
 def release(
-    model: Annotated[str, typer.Argument(help="The model that the file belongs to.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that the file belongs to.")],
     key: Annotated[
         str | None,
         typer.Argument(
-            help="The file in quarantine. Without it, the files there are listed with the reasons."
+            metavar="KEY",
+            help="The file in quarantine. Without it, the files there are listed with the reasons.",
         ),
     ] = None,
     everything: Annotated[

@@ -39,14 +39,18 @@ def judge(
         str | None, typer.Option(metavar="FILE", help="An evaluation.json to judge; - reads it from stdin.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The model in handsoff.yaml whose rules judge --evaluation.")
+        str | None,
+        typer.Option(metavar="MODEL", help="The model in handsoff.yaml whose rules judge --evaluation."),
     ] = None,
     without_champion: Annotated[
         bool, typer.Option("--without-champion", help="Judge PACKAGE again, leaving the champion out.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help=REASON)] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help=REASON)] = None,
     look: Annotated[
-        int, typer.Option(min=1, help="The look at its validation rows that --evaluation is taken for.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="The look at its validation rows that --evaluation is taken for."
+        ),
     ] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole verdict as JSON, for scripts.")
@@ -128,7 +132,7 @@ def explain(
 
 def approve(
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
-    reason: Annotated[str, typer.Option(help=REASON)],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=REASON)],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the decision that stands as JSON, for scripts.")
     ] = False,
@@ -145,7 +149,7 @@ def approve(
 
 def reject(
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
-    reason: Annotated[str, typer.Option(help=REASON)],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=REASON)],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the decision that stands as JSON, for scripts.")
     ] = False,

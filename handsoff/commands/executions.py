@@ -50,7 +50,7 @@ MAX_FOLLOW: Final = 24 * 3600
 """Seconds for which `status --watch` follows one execution."""
 
 
-def start(model: Annotated[str, typer.Argument(help="The model to retrain.")]) -> None:
+def start(model: Annotated[str, typer.Argument(metavar="MODEL", help="The model to retrain.")]) -> None:
     """Request an execution on the newest batch, even if the model was trained on it before.
 
     With a marker, that is the data as it was when the newest marker landed; without one, the data that lies
@@ -71,11 +71,13 @@ def start(model: Annotated[str, typer.Argument(help="The model to retrain.")]) -
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
     watch: Annotated[
         bool, typer.Option(help="Follow the newest execution until it has ended and is decided.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=50, help="Executions to show of each model.")] = 3,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=50, help="Executions to show of each model.")
+    ] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Show what runs, what waits and for what, and each model's newest executions and champion.
@@ -215,7 +217,10 @@ def _evidence(deployment: Deployment, name: str | None) -> tuple[Execution | Non
 def evidence(
     execution: Annotated[
         str | None,
-        typer.Argument(help="An execution's ARN or id. Without it, the newest execution of any model."),
+        typer.Argument(
+            metavar="EXECUTION",
+            help="An execution's ARN or id. Without it, the newest execution of any model.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for scripts.")] = False,
 ) -> None:

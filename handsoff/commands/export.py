@@ -35,7 +35,7 @@ OUTPUT = "The file to write; without it, standard output."
 
 def export(
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help=PACKAGE)],
-    form: Annotated[Form, typer.Option("--format", help=FORM)],
+    form: Annotated[Form, typer.Option("--format", metavar="mlbom|model-card", help=FORM)],
     output: Annotated[Path | None, typer.Option(metavar="FILE", help=OUTPUT)] = None,
 ) -> None:
     """Export a model package as an ML-BOM or as a model card, from its evidence and its evaluation.

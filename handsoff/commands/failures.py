@@ -39,7 +39,9 @@ def failures(
 def redrive(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ID", help="Messages, by their ids in `handsoff failures`. Without, all."),
+        typer.Argument(
+            metavar="ID", help="Messages, by their ids in `handsoff failures`. Without an id, all."
+        ),
     ] = None,
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove these messages instead. Needs their ids.")

@@ -62,9 +62,12 @@ def models(
 def versions(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model in handsoff.yaml.")],
     metric: Annotated[
-        str | None, typer.Option(help="The metric to draw. Without it, the model's main metric.")
+        str | None,
+        typer.Option(metavar="METRIC", help="The metric to draw. Without it, the model's main metric."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Versions to show, the newest first.")] = 10,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100, help="Versions to show, the newest first.")
+    ] = 10,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all metrics, verdicts and decisions as JSON, for scripts.")
     ] = False,

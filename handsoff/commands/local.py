@@ -11,13 +11,13 @@ from typing import Annotated, Final
 
 import typer
 
-from handsoff.commands import terminal
+from handsoff.commands import MARKUP, terminal
 from handsoff.commands.terminal import err, out
 from handsoff.demo import run as run_demo
 from handsoff.deploying import containers
 from handsoff.deploying.local import FOREIGN, deploy, point_at
 from handsoff.deploying.tools import uninterrupted
-from handsoff.errors import NotInvocable, UsageError
+from handsoff.errors import START_LOCAL, NotInvocable, UsageError
 from handsoff.project import Project
 from handsoff.showing.console import escape, step
 from local import operator_user, server
@@ -27,7 +27,7 @@ from retraining.errors import HandsoffError
 QUOTA: Final = "ml.m5.large for training job usage=1"
 """What --quota takes: a quota's name in Service Quotas, and its value."""
 
-NOT_RUNNING: Final = "AWS on this machine is not running: `handsoff local up --detach`"
+NOT_RUNNING: Final = f"AWS on this machine is not running: {START_LOCAL}"
 """The error of commands that need AWS on this machine."""
 
 EnforceIam = Annotated[
@@ -66,8 +66,10 @@ def demo() -> None:
 
 def up(
     detach: Annotated[bool, typer.Option(help="Return when it is ready, and leave it running.")] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 4566,
-    region: Annotated[str, typer.Option(help="The region that it plays.")] = "us-east-1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="The port on 127.0.0.1.")
+    ] = 4566,
+    region: Annotated[str, typer.Option(metavar="REGION", help="The region that it plays.")] = "us-east-1",
     enforce_iam: EnforceIam = False,
     for_containers: ForContainers = False,
     quota: Quotas = None,
@@ -189,7 +191,8 @@ def env(
     user: Annotated[
         str | None,
         typer.Option(
-            help="The user whose keys are printed; by default the administrator, who may do everything."
+            metavar="USER",
+            help="The user whose keys are printed; by default the administrator, who may do everything.",
         ),
     ] = None,
 ) -> None:
@@ -207,9 +210,17 @@ def env(
 
 def invoke(
     function: Annotated[
-        str, typer.Argument(help="The function's name in template.yaml, such as StartRetraining.")
+        str,
+        typer.Argument(
+            metavar="FUNCTION", help="The function's name in template.yaml, such as StartRetraining."
+        ),
     ] = "",
-    event: Annotated[Path, typer.Argument(help="The event, a JSON file such as those in events/.")] = Path(),
+    event: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVENT", show_default=False, help="The event, a JSON file such as those in events/."
+        ),
+    ] = Path(),
 ) -> None:
     """Run a deployed function in a Docker container with an event, and print its answer.
 
@@ -230,7 +241,7 @@ local = typer.Typer(
     help="Run AWS on this machine: start it, update it, use it, stop it.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
 )
 """The group of the commands of AWS on this machine."""
 

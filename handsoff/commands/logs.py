@@ -16,7 +16,10 @@ from handsoff.showing.logs import as_json, line_as_json, show_line
 def logs(
     execution: Annotated[
         str | None,
-        typer.Argument(help="An execution's ARN or id. Without it, the newest execution of any model."),
+        typer.Argument(
+            metavar="EXECUTION",
+            help="An execution's ARN or id. Without it, the newest execution of any model.",
+        ),
     ] = None,
     step: Annotated[
         str | None, typer.Option(metavar="STEP", help="Only this step, such as TrainModel.")

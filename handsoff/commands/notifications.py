@@ -13,8 +13,8 @@ from handsoff.showing.notifications import show_notifications
 
 
 def notifications(
-    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=50, help="Notifications to show.")] = 10,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Notifications to show.")] = 10,
     as_json_: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Show what people were told lately: when, about what, why, on which topic, and whether Slack took it.

@@ -23,7 +23,11 @@ from local.images.environments import Environments
 
 def predict(
     package: Annotated[
-        str, typer.Argument(help="Its ARN, model and version such as titanic/3, or a model for its champion.")
+        str,
+        typer.Argument(
+            metavar="PACKAGE",
+            help="Its ARN, model and version such as titanic/3, or a model for its champion.",
+        ),
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .csv, .json or .jsonl.")],
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the predictions there.")] = None,

@@ -32,7 +32,7 @@ SHA_SHOWN: Final = 12
 
 
 def publish(
-    model: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only this model.")] = None,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Show what would change, and change nothing.")
     ] = False,

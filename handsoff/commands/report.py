@@ -18,7 +18,10 @@ from handsoff.operating.reports import report_of, save
 def report(
     execution: Annotated[
         str | None,
-        typer.Argument(help="An execution's ARN or id. Without it, the newest execution of any model."),
+        typer.Argument(
+            metavar="EXECUTION",
+            help="An execution's ARN or id. Without it, the newest execution of any model.",
+        ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     output: Annotated[

@@ -34,7 +34,7 @@ MODEL = "The model in handsoff.yaml."
 
 def rollback(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
-    reason: Annotated[str, typer.Option(help=REASON)],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=REASON)],
     to: Annotated[
         int | None,
         typer.Option("--to", min=1, metavar="N", help="The version. Without it, the one before."),
@@ -100,7 +100,7 @@ def _planned(plan: Plan) -> str:
 
 def pause(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
-    reason: Annotated[str, typer.Option(help=REASON)],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help=REASON)],
     as_json: Annotated[bool, typer.Option("--json", help="Print the pause as JSON, for scripts.")] = False,
 ) -> None:
     """Pause a model: nothing starts until `handsoff resume`. No publish is needed.
@@ -129,7 +129,9 @@ def pause(
 
 def resume(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
-    reason: Annotated[str, typer.Option(help="Why, in one line; it is recorded with your name.")] = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, in one line; it is recorded with your name.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the pause as JSON, for scripts.")] = False,
 ) -> None:
     """Resume a model that was paused: what waits starts within a minute or two.
@@ -196,7 +198,9 @@ def stop(
     execution: Annotated[
         str, typer.Argument(metavar="EXECUTION", help="Its id or ARN, as `handsoff status` shows it.")
     ],
-    reason: Annotated[str, typer.Option(help="Why, in one line; it is recorded with your name.")] = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, in one line; it is recorded with your name.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what became of it as JSON.")] = False,
 ) -> None:
     """Stop an execution. Its jobs end within a minute or two, and approvers are told once, with your reason.

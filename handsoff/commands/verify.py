@@ -41,7 +41,7 @@ KEY = "A public key in PEM to trust, instead of those that the configuration nam
 
 
 def verify(
-    targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help=TARGETS)] = None,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="TARGET", help=TARGETS)] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help=AT)] = None,
     key: Annotated[list[Path] | None, typer.Option(metavar="FILE", help=KEY)] = None,
     print_key: Annotated[

@@ -69,16 +69,13 @@ def moment(at: datetime | str | None) -> str:
 
 @contextmanager
 def step(console: Console, text: str) -> Iterator[None]:
-    """Show `text` while the block runs, and the seconds that it took afterwards."""
+    """Show `text` while the block runs, on a terminal; afterwards print it with the seconds that it took."""
     began = time.monotonic()
-    if not console.is_terminal:
-        console.print(f"{text} …", soft_wrap=True)
     try:
         with console.status(text):
             yield
     except BaseException:
-        if console.is_terminal:
-            console.print(f"[red]✗[/] {text}", soft_wrap=True)
+        console.print(f"[red]✗[/] {text}", soft_wrap=True)
         raise
     console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - began:.1f} s[/]", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -103,3 +104,8 @@ def test_the_command_page_has_every_command() -> None:
     names = [name for name, _ in reference.commands()]
     assert {"demo", "local up", "approve"} <= set(names)
     assert [name for name in names if f"## `handsoff {name}`" not in text] == []
+
+
+def test_the_command_page_shows_no_python_types_and_no_doubled_ellipses() -> None:
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert re.findall(r"<[\w\[\] ]+>|….*\.\.\.|\.\.\.\]\.\.\.", text) == []

@@ -133,7 +133,7 @@ def test_local_up_with_a_used_port_names_the_port(project: Path) -> None:
         done = alone(project, "local", "up", "--detach", "--port", str(port))
     assert done.returncode == 1
     began, line = done.stderr.strip().splitlines()
-    assert began == "starting AWS on this machine …"
+    assert began == "✗ starting AWS on this machine"
     assert f"port {port}" in line
     assert "--port" in line
     assert not (project / ".handsoff" / "local").exists()
