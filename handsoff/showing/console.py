@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,16 +68,29 @@ def moment(at: datetime | str | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if at else "—"
 
 
+PATIENCE: Final = 2.0
+"""Seconds after which a step outside a terminal, such as in CI's log, says that it runs."""
+
+
 @contextmanager
 def step(console: Console, text: str) -> Iterator[None]:
-    """Show `text` while the block runs, on a terminal; afterwards print it with the seconds that it took."""
+    """Show `text` while the block runs; afterwards print it with the seconds that it took.
+
+    Outside a terminal, a step that takes longer than PATIENCE also prints `text` once while it runs.
+    """
     began = time.monotonic()
+    soon = threading.Timer(PATIENCE, console.print, (f"{text} …",), {"soft_wrap": True})
+    soon.daemon = True
+    if not console.is_terminal:
+        soon.start()
     try:
         with console.status(text):
             yield
     except BaseException:
         console.print(f"[red]✗[/] {text}", soft_wrap=True)
         raise
+    finally:
+        soon.cancel()
     console.print(f"[green]✓[/] {text} [dim]{time.monotonic() - began:.1f} s[/]", soft_wrap=True)
 
 
