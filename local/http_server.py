@@ -19,6 +19,13 @@ from local.types import App
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop the server."""
 
+IDLE: Final = 100
+"""Seconds after which the server closes a connection without requests.
+
+The clients close theirs first, AWS's SDK for Go after 90 seconds. A server that closes first may meet the
+next request: the SDK then sends it again, and what was created is refused as existing.
+"""
+
 
 def serve(app: App, listeners: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
     """Serve until a signal arrives. `on_ready` is called once the app has started. Raises CloudError."""
@@ -35,6 +42,7 @@ def serve(app: App, listeners: Sequence[socket.socket], on_ready: Callable[[], N
         server_header=False,
         date_header=False,  # ministack sends one
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=IDLE,
     )
     loop = uvloop.new_event_loop()
     loop.run_until_complete(_Server(config, on_ready).serve(list(listeners)))
