@@ -24,9 +24,10 @@ chmod 1777 "$root/tmp"
 ln -s bin "$root/sbin"
 
 python_files() { # CPython in /var/lang: the standard library without tests, static libraries and Tk
-  local without=(test idlelib lib2to3 tkinter turtledemo ensurepip 'site-packages/*')
+  local without=(test idlelib lib2to3 tkinter turtledemo ensurepip 'site-packages/*') files
+  files=$(cd "$home" && find bin lib -maxdepth 1 -name "python$version" -o -maxdepth 1 -name 'libpython*')
   tar -C "$home" -cf - "${without[@]/#/--exclude=lib/python*/}" --exclude='config-*' --exclude=__pycache__ \
-    --exclude='*.a' --exclude='_tkinter*' --exclude='_test*' "bin/python$version" lib | tar -C "$root/var/lang" -xf -
+    --exclude='*.a' --exclude='_tkinter*' --exclude='_test*' $files | tar -C "$root/var/lang" -xf -
   mkdir -p "$root/var/lang/lib/python$version/site-packages"
   ln -sf "python$version" "$root/var/lang/bin/python3"
   ln -sf "python$version" "$root/var/lang/bin/python"
@@ -34,7 +35,7 @@ python_files() { # CPython in /var/lang: the standard library without tests, sta
 
 shared_libraries() { # what the interpreter and its extension modules load, and what resolves host names
   { ldd "$home/bin/python$version"; find "$root/var/lang/lib" -name '*.so' -exec ldd {} +; } 2>/dev/null |
-    awk '/=> \//{print $3}' | grep -v "^$home\|^$root" | sort -u | xargs -I{} cp -Lf {} "$root/lib/x86_64-linux-gnu/"
+    awk '/=> \//{print $3}' | grep -v "^$home/lib/libpython\|^$root" | sort -u | xargs -I{} cp -Lf {} "$root/lib/x86_64-linux-gnu/"
   cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
   local name
   for name in libnss_files.so.2 libnss_dns.so.2 libresolv.so.2 libgcc_s.so.1 libstdc++.so.6 libpthread.so.0 \
@@ -59,7 +60,7 @@ shell() { # sh, mv, cp, rm and chmod, which the SAM CLI's Dockerfile runs
 }
 
 runtime() { # the runtime client, and how it is started
-  "$uv" pip install -q --python "$home/bin/python$version" --target "$root/var/runtime" "${runtime_packages[@]}"
+  "$uv" pip install -q --python "$python" --target "$root/var/runtime" "${runtime_packages[@]}"
   rm -rf "$root/var/runtime/bin"
   cat >"$root/var/runtime/bootstrap" <<END
 #!/bin/sh
