@@ -20,6 +20,7 @@ from handsoff.deployment import Deployment
 from handsoff.errors import NotFound, NotOurs
 from handsoff.location import pipeline_role_arn
 from handsoff.operating.packages import find_package
+from local.tarballs import extract
 from retraining.aws import registry
 from retraining.facts.package import Package
 
@@ -96,9 +97,7 @@ def unpack(archive: Path, folder: Path) -> tuple[Path, Mapping[str, Any]]:
         with tarfile.open(archive, "r:gz") as packed:
             if sum(item.size for item in packed) > MAX_BYTES:
                 raise NotOurs(f"{archive.name} is larger than {MAX_BYTES // 1024**3} GB once it is unpacked")
-            # Python before 3.11.4 has no filters; the archive is our training job's in any case.
-            safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-            packed.extractall(folder, **safely)  # nosec B202 # noqa: S202 - see above
+            extract(packed, folder)
     except (tarfile.TarError, OSError) as error:
         raise NotOurs(f"{archive.name} is no archive of a model: {error}") from None
     for name in CONTRACTS:

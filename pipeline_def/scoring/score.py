@@ -149,20 +149,29 @@ def digest(path: Path) -> dict[str, Any]:
     return {"sha256": found.hexdigest(), "bytes": path.stat().st_size}
 
 
+def extract(packed: tarfile.TarFile, folder: Path) -> None:
+    """Unpack an archive into `folder` by tarfile's filter `data`. Raises tarfile.TarError.
+
+    Python before 3.11.4, and others before they were mended, have no filters: only files and folders that
+    lie inside are unpacked then.
+    """
+    if hasattr(tarfile, "data_filter"):
+        packed.extractall(folder, filter="data")
+        return
+    inside = os.path.join(os.path.realpath(folder), "")
+    for entry in packed:
+        lies_inside = os.path.join(os.path.realpath(folder / entry.name), "").startswith(inside)
+        if not lies_inside or not (entry.isfile() or entry.isdir()):
+            raise tarfile.TarError(f"{entry.name!r} would be extracted outside the destination")
+        packed.extract(entry, folder, set_attrs=False)
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a model.tar.gz into the folder. Raises ScoringProblem for an entry that leads out of it."""
     folder.mkdir(parents=True)
     try:
         with tarfile.open(archive, "r:gz") as packed:
-            if hasattr(tarfile, "data_filter"):
-                packed.extractall(folder, filter="data")
-                return
-            for entry in packed:  # Python before 3.8.17 has no filters
-                target = os.path.realpath(folder / entry.name)
-                inside = target == str(folder) or target.startswith(os.path.realpath(folder) + os.sep)
-                if not inside or not (entry.isfile() or entry.isdir()):
-                    raise ScoringProblem(f"model.tar.gz has the entry {entry.name}, which is not unpacked")
-                packed.extract(entry, folder)
+            extract(packed, folder)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ScoringProblem(f"model.tar.gz cannot be unpacked: {one_line(error)}") from error
 

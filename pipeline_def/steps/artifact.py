@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 import warnings
 from dataclasses import dataclass
@@ -107,15 +108,29 @@ def rounded(found: str | None) -> str | None:
     return category(f"{float(found):.15g}")
 
 
+def extract(packed: tarfile.TarFile, folder: Path) -> None:
+    """Unpack an archive into `folder` by tarfile's filter `data`. Raises tarfile.TarError.
+
+    Python before 3.11.4 has no filters: only files and folders that lie inside are unpacked then.
+    """
+    if hasattr(tarfile, "data_filter"):
+        packed.extractall(folder, filter="data")  # nosec B202
+        return
+    inside = os.path.join(os.path.realpath(folder), "")
+    for entry in packed:
+        lies_inside = os.path.join(os.path.realpath(folder / entry.name), "").startswith(inside)
+        if not lies_inside or not (entry.isfile() or entry.isdir()):
+            raise tarfile.TarError(f"{entry.name!r} would be extracted outside the destination")
+        packed.extract(entry, folder, set_attrs=False)
+
+
 def load_model(archive: Path, folder: Path) -> Model:
     """Unpack the model.tar.gz `archive` into `folder` and load it.
 
     Raises InconsistentVersionWarning if another version of scikit-learn made it, and OwnCode.
     """
     with tarfile.open(archive, "r:gz") as packed:
-        # Python before 3.11.4 has no filters; the image's has.
-        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        packed.extractall(folder, **safely)  # nosec B202 # noqa: S202 - our own, and filtered
+        extract(packed, folder)
     if (folder / "code" / "handsoff.json").exists():
         raise OwnCode(
             "own code trained it, and a candidate with a built-in estimator is compared in one image only: "

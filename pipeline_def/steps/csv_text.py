@@ -9,6 +9,7 @@ import codecs
 import gzip
 import io
 import re
+import sys
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ WIDE: Final = ("utf-16", "utf-32")
 
 SAMPLE: Final = 512
 """First bytes in which a wide encoding shows itself."""
+
+POSSESSIVE_GROUPS: Final = sys.version_info >= (3, 11, 5)
+"""Whether Python's re finds the right place after a possessive group: python/cpython#106052."""
 
 
 class LongRow(DataProblem):
@@ -185,6 +189,11 @@ def first_undecodable(text: CsvText) -> int | None:
     return None
 
 
+def compiled(pattern: bytes, flags: int = 0) -> re.Pattern[bytes]:
+    """Compile a pattern in which the greedy form of each possessive group finds the same, in more memory."""
+    return re.compile(pattern if POSSESSIVE_GROUPS else pattern.replace(b")*+", b")*"), flags)
+
+
 def _doubled(chunks: Iterator[bytes], delimiter: str, key: str) -> Generator[bytes]:
     r"""The text with `\"` in quoted values as `""` and `\\` as a backslash. Elsewhere a backslash is itself.
 
@@ -192,7 +201,7 @@ def _doubled(chunks: Iterator[bytes], delimiter: str, key: str) -> Generator[byt
     delimiter or a line break follows; else it is not quoted. What a chunk cuts waits for the next one.
     """
     ends = rb"[%s\r\n]" % re.escape(delimiter.encode())
-    value = re.compile(
+    value = compiled(
         rb'(?:(?<=%s)|\A)"(?P<inside>[^"\\]*+(?:\\.[^"\\]*+)*+)(?P<end>"(?=%s|\Z)|\\?\Z)' % (ends, ends),
         re.DOTALL,
     )

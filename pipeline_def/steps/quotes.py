@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from csv_text import CsvText
+from csv_text import CsvText, compiled
 from job import DataProblem
 
 MAX_VALUE: Final = 131_072
@@ -130,7 +130,7 @@ def _last_row_end(
 def _right(delimiter: str) -> re.Pattern[bytes]:
     """The longest text from the begin of a value on in which each quoted value ends where one may end."""
     sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
-    return re.compile(rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, _QUOTED, sign, sign))
+    return compiled(rb'[^"]*+(?:(?:(?<=%s)%s"(?=%s)|(?<!%s)")[^"]*+)*+' % (sign, _QUOTED, sign, sign))
 
 
 def _rows(delimiter: str) -> re.Pattern[bytes]:
@@ -138,7 +138,7 @@ def _rows(delimiter: str) -> re.Pattern[bytes]:
     whether a text ends outside of quotes."""
     sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
     value = rb'(?:(?<=%s)%s"(?=%s)|(?<!%s)")' % (sign, _QUOTED, sign, sign)
-    return re.compile(rb'(?:[^"\r\n]*+(?:%s[^"\r\n]*+)*+[\r\n])*+' % value)
+    return compiled(rb'(?:[^"\r\n]*+(?:%s[^"\r\n]*+)*+[\r\n])*+' % value)
 
 
 class QuoteCheck:
@@ -153,8 +153,8 @@ class QuoteCheck:
     def __init__(self, delimiter: str) -> None:
         sign = rb"[%s\r\n]" % re.escape(delimiter.encode())
         self._right = _right(delimiter)
-        self._value = re.compile(_QUOTED)
-        self._whole_value = re.compile(rb'"(?<=%s")%s"' % (sign, _QUOTED[1:]))
+        self._value = compiled(_QUOTED)
+        self._whole_value = compiled(rb'"(?<=%s")%s"' % (sign, _QUOTED[1:]))
         self._waiting = b"\n"
         self.wrong = False
         self.blank_lines = 0

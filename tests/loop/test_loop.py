@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from handsoff.operating.executions import evidence_of, find_execution, newest_executions, package_of
+from local.tarballs import extract
 from retraining.aws import pipelines, registry
 from tests.invocations import invoke
 from tests.loop.conftest import TITANIC, Loop, handsoff, wait
@@ -156,8 +157,7 @@ def test_registered_artifact_predicts_with_the_evaluated_accuracy(loop: Loop, tm
     bucket, _, key = package.model_uri.removeprefix("s3://").partition("/")
     loop.deployment.s3.download_file(bucket, key, str(tmp_path / "model.tar.gz"))
     with tarfile.open(tmp_path / "model.tar.gz") as archive:
-        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        archive.extractall(tmp_path / "model", **safely)
+        extract(archive, tmp_path / "model")
     answer = subprocess.run(
         [sys.executable, "-I", "-c", PREDICT, str(tmp_path / "model"), str(TITANIC / "validation.csv")],
         capture_output=True,

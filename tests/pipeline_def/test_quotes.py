@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import csv_text
 import quotes
 from convert import convert
 from job import DataProblem, parse_config
@@ -24,6 +25,11 @@ from tests.pipeline_def.helpers import KEY, SMALL, VALIDATION, Run, land
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+def possessive() -> st.SearchStrategy[bool]:
+    """Patterns with greedy groups, as before Python 3.11.5, and those of this Python."""
+    return st.sampled_from([False, csv_text.POSSESSIVE_GROUPS])
 
 
 def read(folder: Path, body: str | bytes, **data: Any) -> list[tuple[Any, ...]]:
@@ -104,10 +110,11 @@ def test_open_file_longest_value_does_not_depend_on_other_rows(tmp_path: Path, o
 
 
 @pytest.mark.slow
-@example('\n\n"a\n\n,"\r\r\n,"b"\n\n\n', 1)
-@given(st.text(alphabet='a",\r\n', max_size=12), st.integers(1, 4))
-def test_quote_check_agrees_with_the_csv_module(text: str, size: int) -> None:
-    check = QuoteCheck(",")
+@example('\n\n"a\n\n,"\r\r\n,"b"\n\n\n', 1, False)
+@given(st.text(alphabet='a",\r\n', max_size=12), st.integers(1, 4), possessive())
+def test_quote_check_agrees_with_the_csv_module(text: str, size: int, groups: bool) -> None:
+    with patch.object(csv_text, "POSSESSIVE_GROUPS", groups):
+        check = QuoteCheck(",")
     for start in range(0, len(text), size):
         check.add(text[start : start + size].encode())
     check.end()
@@ -120,18 +127,24 @@ def test_quote_check_agrees_with_the_csv_module(text: str, size: int) -> None:
         assert check.blank_lines == sum(empty)
 
 
-@example('a,"b\n"\n' * 5, 8, 3, 2)
+@example('a,"b\n"\n' * 5, 8, 3, 2, False)
 @given(
-    st.text(alphabet='a",\r\n', max_size=40), st.integers(4, 12), st.integers(1, 16), st.sampled_from([0, 2])
+    st.text(alphabet='a",\r\n', max_size=40),
+    st.integers(4, 12),
+    st.integers(1, 16),
+    st.sampled_from([0, 2]),
+    possessive(),
 )
-def test_whole_rows_blocks_have_the_rows_of_the_text(text: str, size: int, chunk: int, tries: int) -> None:
+def test_whole_rows_blocks_have_the_rows_of_the_text(
+    text: str, size: int, chunk: int, tries: int, groups: bool
+) -> None:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error:
         return
     chunks = [text[start : start + chunk].encode() for start in range(0, len(text), chunk)]
     try:
-        with patch.object(quotes, "TRIES", tries):
+        with patch.object(quotes, "TRIES", tries), patch.object(csv_text, "POSSESSIVE_GROUPS", groups):
             blocks = [bytes(block).decode() for block in whole_rows(chunks, ",", size)]
     except pa.ArrowInvalid:
         longest = max(len(line) for line in re.split(r"(?<=\n)|(?<=\r)", text))

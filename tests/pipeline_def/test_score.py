@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-import score as scoring
 from tests.pipeline_def.own_code import IMAGE, OWN, SCORE, artifact, score
 
 pytestmark = pytest.mark.slow
@@ -382,21 +381,3 @@ def test_score_installs_requirements_beside_the_packages_of_the_image(
         "the packages of requirements.txt cannot be installed: ERROR: Could not find a version that "
         "satisfies the requirement no-such==9 (from versions: none)"
     )
-
-
-def test_unpack_takes_files_and_folders_only_where_python_has_no_filters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(tarfile, "data_filter")
-    folder = artifact(tmp_path / "model", {"inference.py": MODEL})
-
-    scoring.unpack(folder / "model.tar.gz", tmp_path / "unpacked")
-
-    assert (tmp_path / "unpacked" / "code" / "inference.py").read_text() == MODEL
-    link = tarfile.TarInfo("link")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
-    for number, entry in enumerate((link, tarfile.TarInfo("../outside"), tarfile.TarInfo("/outside"))):
-        with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as packed:
-            packed.addfile(entry, io.BytesIO())
-        with pytest.raises(scoring.ScoringProblem, match=r"has the entry .*, which is not unpacked"):
-            scoring.unpack(tmp_path / "bad.tar.gz", tmp_path / f"bad-{number}")

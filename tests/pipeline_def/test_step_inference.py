@@ -22,6 +22,7 @@ import serving_request
 import texts
 from local.forked.warm import WarmPython
 from local.images.table import IMAGES
+from local.tarballs import extract
 from serving_request import Refused
 from tests.pipeline_def.helpers import SMALL, TITANIC, Run, land, land_titanic, titanic_config
 
@@ -63,7 +64,7 @@ def trained(s3: S3Client, tmp_path: Path) -> Run:
 def serve(python: WarmPython, run: Run, folder: Path, request: Path, content_type: str, accept: str) -> str:
     """The answer of a Python that has only the image's packages and the unpacked artifact."""
     with tarfile.open(run.folder / "model.tar.gz") as archive:
-        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
+        extract(archive, folder)
     (folder / "serve.py").write_text(SERVE)
     process = python.start(
         [sys.executable, str(folder / "serve.py"), str(folder), str(request), content_type, accept],

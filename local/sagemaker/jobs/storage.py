@@ -7,12 +7,13 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import botocore.exceptions
 
 from local.sagemaker.errors import ClientError
+from local.tarballs import extract
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -140,8 +141,6 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive) as tar:
-            # Python before 3.11.4 has no filters.
-            safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-            tar.extractall(folder, **safely)  # nosec B202 # noqa: S202 - filtered where Python can
+            extract(tar, folder)
     except (tarfile.TarError, OSError) as error:
         raise ClientError(f"Failed to unpack {archive.name}: {error}") from error
